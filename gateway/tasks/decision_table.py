@@ -61,8 +61,13 @@ class Policy:
         init=False, repr=False, compare=False, default_factory=dict
     )
 
+    undecided: "Route" = field(init=False, repr=False, compare=False)
+    """The route without a decision: without a pack no task has one, and every request would make its own."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "allowed", frozenset(self.candidates))
+        route = Route(self.ranking, self.reason, 0, exploration=self.exploration)
+        object.__setattr__(self, "undecided", route)
 
     def complete_ranking(self, chosen: tuple[str, ...]) -> tuple[str, ...]:
         """Return the candidates among some models, each once, and all others behind them, as they are ranked here."""
@@ -140,10 +145,10 @@ class DecisionTable:
             self._set_route(self._decisions[task])
         route, policy = self._routes.get(task), self._policies.policy_of(task)
         if policy.shadow:
-            unseen = route or Route(policy.ranking, policy.reason, 0)
+            unseen = route or policy.undecided
             return Route(policy.ranking, SHADOW, unseen.version, unseen.ranking[0])
         if route is None:
-            route = Route(policy.ranking, policy.reason, 0, exploration=policy.exploration)
+            route = policy.undecided
         if policy.pin or self._router_works():
             return route
         reason = NO_PACK if policy.reason == NO_PACK else ROUTER_UNAVAILABLE
