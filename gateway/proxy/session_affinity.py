@@ -5,7 +5,7 @@ conversations. A session is identified by client's key, task and session ID. It 
 ignored where its model is not in the ranking of the request.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class SessionAffinity:
         self._max_sessions = max_sessions
         # A dict in the order of use. Own code, because a look-up takes 0.24 us; with cachetools' LRUCache 0.5, with its
         # TTLCache 1.6.
-        self._live: dict[tuple[str | None, str, str], tuple[str, str, float, float]] = {}
+        self._live: OrderedDict[tuple[str | None, str, str], tuple[str, str, float, float]] = OrderedDict()
         self._pending: deque[SessionPin] = deque(maxlen=MAX_PENDING_UPDATES)
         self.are_shared = False
         """True if sessions are sent to other gateways."""
@@ -75,7 +75,7 @@ class SessionAffinity:
         # Popped and inserted again: that moves it to the end of the eviction order.
         self._live.pop(identity, None)
         while len(self._live) >= self._max_sessions:
-            del self._live[next(iter(self._live))]
+            self._live.popitem(last=False)  # of a dict, the first one is looked for among those that have gone: 45 us
         self._live[identity] = entry
 
     def drain_updates(self) -> Sequence[SessionPin]:
