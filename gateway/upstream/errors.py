@@ -53,6 +53,17 @@ class UpstreamFault(Exception):
     kind = "broken"
     response: ErrorResponse | None = None
 
+    def forget_frames(self) -> None:
+        """Let go of the calls that it and its causes were raised in, and so of the request and its body."""
+        seen, waiting = set[int](), [self.__cause__, self.__context__]
+        self.__traceback__ = None
+        while waiting:
+            error = waiting.pop()
+            if error is not None and id(error) not in seen:
+                seen.add(id(error))
+                error.__traceback__ = None
+                waiting += error.__cause__, error.__context__
+
 
 class Unreachable(UpstreamFault):
     """No connection could be made."""

@@ -21,8 +21,8 @@ from gateway.upstream.retry import RetryPolicy
 from gateway.upstream.timeouts import TimeoutOverrides, Timeouts
 
 
-class Attempt(msgspec.Struct, frozen=True, gc=False):
-    """An attempt at a backend.
+class Attempt(msgspec.Struct, frozen=True):
+    """An attempt at a backend. Known to the garbage collector if it has a fault, which may refer to anything.
 
     Attributes:
         fault: None where it answered.
@@ -67,8 +67,8 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
     seconds: float
 
 
-class GiveUp(msgspec.Struct, frozen=True, gc=False):
-    """No backend is left to ask.
+class GiveUp(msgspec.Struct, frozen=True):
+    """No backend is left to ask. Known to the garbage collector: whoever raises its error may still refer to it.
 
     Attributes:
         error: For the client, where no backend has said anything.
@@ -213,6 +213,8 @@ class FailoverPlan(msgspec.Struct):
             self.is_fresh = True
             return Try(asked, self.rules.timeouts_for(asked.model, self.overrides), is_fresh=True)
         self.is_fresh = False
+        # Kept in the request's record, and that in the frames that its traceback names: neither would ever be freed.
+        fault.forget_frames()
         attempts.append(Attempt(asked.model, asked.backend.name, fault))
         self.log.times += (self.asked_at, now)
         if len(attempts) >= self.rules.max_attempts:

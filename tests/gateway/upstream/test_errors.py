@@ -1,4 +1,4 @@
-"""Which exceptions are the gateway's own shortage, however a library has wrapped them."""
+"""Faults: which are the gateway's own shortage, however a library has wrapped them, and what they keep."""
 
 import errno
 import os
@@ -35,3 +35,29 @@ def test_anything_else_is_the_backends_fault(error: OSError | UnicodeError) -> N
 @pytest.mark.parametrize(("fault", "counted"), [(LocalShortage("x"), None), (Unreachable("x"), True)])
 def test_a_breaker_does_not_count_a_shortage(fault: UpstreamFault, counted: bool | None) -> None:
     assert is_backend_fault(fault) is counted
+
+
+def raised_in_turn() -> UpstreamFault:
+    try:
+        try:
+            try:
+                raise OSError("no route")
+            except OSError as error:
+                raise ValueError("no address") from error
+        except ValueError as error:
+            raise Unreachable("cannot be reached") from error
+    except Unreachable as fault:
+        return fault
+
+
+def test_a_fault_that_forgets_its_frames_keeps_its_causes() -> None:
+    fault = raised_in_turn()
+    assert fault.__traceback__ is not None
+    fault.forget_frames()
+    cause = fault.__cause__
+    assert cause is not None
+    assert (repr(cause), repr(cause.__cause__)) == ("ValueError('no address')", "OSError('no route')")
+    assert [one.__traceback__ for one in (fault, cause, cause.__cause__)] == [None] * 3  # type: ignore[union-attr]
+    # A chain that leads back to its beginning ends all the same.
+    cause.__cause__.__cause__ = fault  # type: ignore[union-attr]
+    fault.forget_frames()
