@@ -6,6 +6,8 @@ request's record is a cycle, which the garbage collector does not see where a pa
 
 import contextlib
 import gc
+import json
+import time
 import types
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,10 +52,11 @@ def try_model(url: str, model: str, path: str, is_stream: bool) -> None:
         ask(url, path, body=body, **LIMITS)
 
 
-def leave(url: str, model: str) -> None:
-    """Send a request, and close the connection before it is answered."""
+def leave(url: str, model: str, is_stream: bool) -> None:
+    """Send a request, and close the connection before it is answered, or in the middle of the answer."""
     with connection(url) as made:
-        made.request("POST", "/v1/chat/completions", b'{"model": "%s", "messages": []}' % model.encode())
+        made.request("POST", PATHS[0], json.dumps({**HELLO, "model": model, "stream": is_stream}))
+        time.sleep(0.15 if is_stream else 0.0)
 
 
 def left_behind() -> list[object]:
@@ -73,6 +76,7 @@ def test_requests_are_freed_in_whatever_way_they_end(url: str) -> None:
             )
             for is_stream in (False, True):
                 list(threads.map(partial(try_model, url, path=path, is_stream=is_stream), some))
-        list(threads.map(partial(leave, url), ["good", "slow", "stalls", "refused"] * 4))
+        for model in ("good", "slow", "stalls", "trickles", "endless", "refused"):
+            list(threads.map(lambda is_stream, model=model: leave(url, model, is_stream), [True, False] * 2))  # type: ignore[misc]
     # The last connections may still be closing, and accounting takes its time.
     eventually(lambda: left_behind() == [], 20)
