@@ -77,6 +77,6 @@ def test_requests_are_freed_in_whatever_way_they_end(url: str) -> None:
             for is_stream in (False, True):
                 list(threads.map(partial(try_model, url, path=path, is_stream=is_stream), some))
         for model in ("good", "slow", "stalls", "trickles", "endless", "refused"):
-            list(threads.map(lambda is_stream, model=model: leave(url, model, is_stream), [True, False] * 2))  # type: ignore[misc]
+            list(threads.map(lambda is_stream, model=model: leave(url, model, is_stream), [True, False] * 2))
     # The last connections may still be closing, and accounting takes its time.
     eventually(lambda: left_behind() == [], 20)
