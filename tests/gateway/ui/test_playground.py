@@ -410,6 +410,19 @@ def test_admins_call_with_a_client_key(keyed: tuple[Serving, str], open_dashboar
     assert dash.page.evaluate("sessionStorage.length") == 0
 
 
+def type_and_leave(dash: Dashboard, field: str, text: str, way_out: str) -> None:
+    """In one turn of the page's event loop: no timer of what was typed has run. field, way_out: CSS selectors."""
+    dash.page.evaluate(
+        """([field, text, wayOut]) => {
+            const typed = document.querySelector(field);
+            typed.value = text;
+            typed.dispatchEvent(new Event("input"));
+            document.querySelector(wayOut).click();
+        }""",
+        [field, text, way_out],
+    )
+
+
 def stored_items(dash: Dashboard) -> int:
     return int(dash.page.evaluate("sessionStorage.length"))
 
@@ -428,15 +441,7 @@ def test_signing_out_leaves_nothing_of_what_was_typed(
     if answers != "none":
         send(dash, "hi")
         expect_text(*((column(dash, "endless"), "more") if answers == "under way" else (column(dash, "plain"), COST)))
-    # In one turn of the page's event loop: no timer of what was typed last has run.
-    dash.page.evaluate(
-        """() => {
-            const prompt = document.getElementById("pg-prompt");
-            prompt.value = "a secret";
-            prompt.dispatchEvent(new Event("input"));
-            document.getElementById("sign-out").click();
-        }"""
-    )
+    type_and_leave(dash, "#pg-prompt", "a secret", "#sign-out")
     dash.wait_ready("signin")
     assert stored_items(dash) == 0
     dash.page.wait_for_timeout(1000)
@@ -455,23 +460,9 @@ def test_what_is_typed_last_does_not_change_the_next_pages_address(url: str, ope
     """And is stored: the playground has it when it is shown again."""
     dash = open_dashboard(url)
     open_playground(dash, "?models=plain")
-    dash.page.evaluate(
-        """() => {
-            const prompt = document.getElementById("pg-prompt");
-            prompt.value = "half a";
-            prompt.dispatchEvent(new Event("input"));
-            location.hash = "#/requests";
-        }"""
-    )
+    type_and_leave(dash, "#pg-prompt", "half a", "#nav a[href='#/requests']")
     dash.wait_ready("/requests")
-    dash.page.evaluate(
-        """() => {
-            const model = document.querySelector("form.filters input");
-            model.value = "plain";
-            model.dispatchEvent(new Event("input"));
-            location.hash = "#/models";
-        }"""
-    )
+    type_and_leave(dash, "form.filters input", "plain", "#nav a[href='#/models']")
     dash.wait_ready("/models")
     dash.page.wait_for_timeout(1000)
     assert dash.page.evaluate("location.hash") == "#/models"
